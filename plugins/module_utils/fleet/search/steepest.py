@@ -1,0 +1,133 @@
+# Copyright (c) Switchyard contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first placement worth having: one item after another from its home, what brings most for its price first."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+
+from .board import Board
+from .evenness import Evenness
+
+TRIES = 8
+"""Targets tried for an item, best first, before it is left where it is."""
+SLIVER = 1e-12
+"""Gains that differ less are the same."""
+
+
+class Steepest:
+    """Moves items off their homes while that pays."""
+
+    def __init__(self, board: Board, widths: Sequence[float] | None = None) -> None:
+        self.board = board
+        self.even = Evenness(board, widths)
+        self._known: dict[tuple[tuple[float, ...], int], list[float]] = {}
+
+    def run(self, price: float, most: int, until: float = 0.0) -> None:
+        """Move what brings at least ``price`` for each move's worth, as long as not more than ``most`` are moved.
+
+        Ends as soon as the deviation is down to ``until``.
+        """
+        board = self.board
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for e, item in enumerate(board.items):
+            if board.at[e] == item.home:
+                key = (item.home, item.weight, board.reach[e], item.shelter, item.price)
+                groups.setdefault(key, []).append(e)
+        heap: list[tuple[float, int]] = []
+        for members in groups.values():
+            self._push(heap, members, price)
+        left = most - board.moved()
+        by_first = {members[0]: members for members in groups.values()}
+        while heap and left > 0:
+            _value, first = heapq.heappop(heap)
+            members = by_first[first]
+            now = self._value(members[-1])
+            if now is None or now <= price:
+                continue
+            if heap and now < -heap[0][0] - SLIVER:
+                heapq.heappush(heap, (-now, first))
+                continue
+            gains = self._ranked(members[-1])
+            gone = next((e for e in reversed(members) if self._go(e, gains, price)), None)
+            if gone is None:
+                continue
+            members.remove(gone)
+            left -= len(board.items[gone].members)
+            if until and self.even.deviation() <= until:
+                return
+            if members:
+                by_first[members[0]] = members
+                self._push(heap, members, price)
+
+    def _push(self, heap: list[tuple[float, int]], members: Sequence[int], price: float) -> None:
+        value = self._value(members[-1])
+        if value is not None and value > price:
+            heapq.heappush(heap, (-value, members[0]))
+
+    def _value(self, e: int) -> float | None:
+        """What the best move of an item brings for its price; ``None``: nothing."""
+        board = self.board
+        item = board.items[e]
+        best = None
+        leaving = self.even.leaving(item.weight, item.home)
+        if leaving < 0:
+            costs = self._arriving(e)
+            least = min(costs)
+            if item.targets[costs.index(least)] in (item.home, item.shelter):
+                least = min(
+                    (cost for cost, j in zip(costs, item.targets, strict=True) if j not in (item.home, item.shelter)),
+                    default=math.inf,
+                )
+            best = -(leaving + least) / item.price
+        if item.shelter in item.targets:
+            light = self._sheltered(e)
+            best = light if best is None else max(best, light)
+        return best
+
+    def _ranked(self, e: int) -> list[tuple[float, int]]:
+        """What each target of an item would bring, best first."""
+        item = self.board.items[e]
+        leaving = self.even.leaving(item.weight, item.home)
+        gains = [
+            (-(leaving + cost) / item.price, j)
+            for cost, j in zip(self._arriving(e), item.targets, strict=True)
+            if j not in (item.home, item.shelter)
+        ]
+        if item.shelter in item.targets:
+            gains.append((self._sheltered(e), item.shelter))
+        return heapq.nlargest(TRIES, gains, key=_first)
+
+    def _sheltered(self, e: int) -> float:
+        """What a move to the replica brings for its price."""
+        item, even = self.board.items[e], self.even
+        cost = even.leaving(item.light, item.home) + even.arriving(item.light, (item.shelter,))[0]
+        return -cost / self.board.price(e, item.shelter)
+
+    def _arriving(self, e: int) -> list[float]:
+        """As ``Evenness.arriving`` at an item's targets, remembered until something moves."""
+        board = self.board
+        weight, number = board.items[e].weight, board.reach[e]
+        key = (weight, number)
+        if key not in self._known:
+            self._known[key] = self.even.arriving(weight, board.reaches[number])
+        return self._known[key]
+
+    def _go(self, e: int, gains: Sequence[tuple[float, int]], price: float) -> bool:
+        """Move an item to the best of these targets that takes it."""
+        home = self.board.at[e]
+        for gain, j in gains:
+            if gain <= price:
+                return False
+            if self.board.go(e, j):
+                self.even.update((home, j))
+                self._known.clear()
+                return True
+        return False
+
+
+def _first(pair: tuple[float, int]) -> float:
+    return pair[0]
