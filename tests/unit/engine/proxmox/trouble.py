@@ -158,10 +158,15 @@ class Stage:
 
     def run(self, trouble: Callable[[], object] | None = None) -> Result:
         """Plan, let trouble come, carry out."""
-        plan, fleet = self.plan(), self._engine.fleet
-        assert plan.steps and not plan.refusals, plan
+        plan = self.plan()
         if trouble:
             trouble()
+        return self.carry_out(plan)
+
+    def carry_out(self, plan: Plan) -> Result:
+        """As apply does it: what a cluster has finished by itself since the plan was made is no harm."""
+        assert plan.steps and not plan.refusals, plan
+        fleet = self._engine.fleet
         do = doer(fleet, self._engine, threading.Event())
         return Run(plan.steps, do, dict.fromkeys(fleet.nodes, 4), 8, Watcher())(threading.Event())
 
