@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from .facts import ASKED, CLAIM, PRESENCE, ROOM, Wish, ask, measure
-from .feasible import Fact, Question, feasible
+from .feasible import EPSILON, Fact, Question, feasible
 from .fit import some
 from .layout import Layout
 from .model import Observed
@@ -122,14 +122,25 @@ class _Filter:
         return self.known[facts]
 
 
+def _telling(question: Question) -> list[int]:
+    """Facts that can be part of a conflict: not the room of nodes that everybody together would not fill."""
+    columns = range(len(question.columns))
+    wanted = [
+        sum(max((takes[c] for takes in item.takes.values()), default=0.0) for item in question.items) for c in columns
+    ]
+    return [
+        at for at, fact in enumerate(question.facts) if fact.rank != ROOM or fact.amount < wanted[fact.column] - EPSILON
+    ]
+
+
 def _by_rank(question: Question) -> list[int]:
-    return sorted(range(len(question.facts)), key=lambda at: (question.facts[at].rank, at))
+    return sorted(_telling(question), key=lambda at: (question.facts[at].rank, at))
 
 
 def _by_size(question: Question) -> list[int]:
     """Big servers before small ones: fewer of them fill a node."""
     bulk = {item.fact: -max(max(takes, default=0.0) for takes in item.takes.values()) for item in question.items}
-    return sorted(range(len(question.facts)), key=lambda at: (question.facts[at].rank, bulk.get(at, 0.0), at))
+    return sorted(_telling(question), key=lambda at: (question.facts[at].rank, bulk.get(at, 0.0), at))
 
 
 # ---------------------------------------------------------------- words

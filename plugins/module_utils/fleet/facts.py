@@ -256,5 +256,6 @@ def _rule_words(rule: Rule) -> str:
     if rule.subjects == rule.others:
         verb = "are kept apart" if rule.kind == "apart" else "stay together"
         return f"{some(sorted(rule.subjects), 6)} {verb}{over}{label}"
-    verb = "is kept apart from" if rule.kind == "apart" else "stays together with"
+    one = len(rule.subjects) == 1
+    verb = f"{'is' if one else 'are'} kept apart from" if rule.kind == "apart" else f"stay{'s' * one} together with"
     return f"{some(sorted(rule.subjects), 6)} {verb} {some(sorted(rule.others), 6)}{over}{label}"

@@ -223,15 +223,27 @@ class Trial:
         return f"{', '.join(begun + ended)} (done: {done}; under way: {other})"
 
     def _in_transit(self, fact: Fact, here: Here) -> bool:
-        """Servers tied to one node may part while they move there as one."""
-        if fact[0] != "together" or self.world.fleet.rules[int(fact[1])].over != "node":
+        """Servers tied to one node may part while they move there as one; and so may those tied to a failure domain or
+        a site, where all of them go to another."""
+        if fact[0] != "together":
             return False
-        tied = self._tied(fact[2])
+        over = self.world.fleet.rules[int(fact[1])].over
+        tied = self._tied(fact[2], over)
+        if over != "node" and not self._all_leave(tied, over):
+            return False
         own = {at for at, step in enumerate(self.steps) if step.action == "move" and step.server in tied}
         return not own <= here[0]
 
-    def _tied(self, name: str) -> set[str]:
-        """Everybody who can only move together with a server."""
+    def _all_leave(self, tied: set[str], over: str) -> bool:
+        """Whether servers share one domain at the start, and another one in the end."""
+        domains = [
+            {self.world.domain(moment.home[name], over) for name in tied if name in moment.home}
+            for moment in (self.start, self.at(self._end))
+        ]
+        return len(domains[0]) == len(domains[1]) == 1 and domains[0] != domains[1]
+
+    def _tied(self, name: str, over: str) -> set[str]:
+        """Everybody a hard rule ties to a server, directly or through others."""
         tied, grown = set(), {name}
         while grown != tied:
             tied = set(grown)
@@ -239,7 +251,7 @@ class Trial:
                 if (
                     rule.kind == "together"
                     and rule.hard
-                    and rule.over == "node"
+                    and rule.over in ("node", over)
                     and tied & (rule.subjects | rule.others)
                 ):
                     grown |= rule.subjects | rule.others

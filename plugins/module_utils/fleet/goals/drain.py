@@ -22,6 +22,7 @@ from .asked import guests_beyond_reach, nodes_of, quorum, unknown_domain, unknow
 from .moving import Undertaking
 from .options import DrainOptions
 from .stuck import no_way
+from .tied_sets import send_sets
 
 
 def drain(fleet: Fleet, observed: Observed, options: DrainOptions) -> Plan:
@@ -41,7 +42,8 @@ def drain(fleet: Fleet, observed: Observed, options: DrainOptions) -> Plan:
         return work.plan()
     closing = frozenset(problem.node_index[name] for name in names)
     words = dict.fromkeys(closing, "is being drained")
-    work.enter(replace(problem, closed=tuple(words.get(j, why) for j, why in enumerate(problem.closed))))
+    closed = replace(problem, closed=tuple(words.get(j, why) for j, why in enumerate(problem.closed)))
+    work.enter(closed)
     work.first += _close(fleet, observed, names, work.notes)
     work.notes += guests_beyond_reach(fleet, observed, names)
     leaving = [i for i, home in enumerate(problem.start) if home in closing]
@@ -57,7 +59,9 @@ def drain(fleet: Fleet, observed: Observed, options: DrainOptions) -> Plan:
         if work.refusals:
             return work.plan()
     outcome = work.settle(leaving)
-    work.because = {i: f"{problem.nodes[problem.start[i]]} is drained" for i in leaving}
+    if outcome.stuck:
+        outcome = send_sets(work, leaving, outcome, lambda narrowed: work.enter(closed, narrowed))
+    work.because |= {i: f"{problem.nodes[problem.start[i]]} is drained" for i in leaving}
     impossible = no_way(work, outcome, leaving, others, wishes)
     if options.partial:
         work.notes += [f"{refusal.subject} stays: {refusal.reason}" for refusal in impossible]

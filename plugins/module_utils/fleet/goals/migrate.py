@@ -16,6 +16,7 @@ from .asked import absent, companions, quorum, unknown_nodes, unknown_servers
 from .moving import Undertaking
 from .options import MigrateOptions
 from .stuck import no_way
+from .tied_sets import send_sets
 
 
 def migrate(fleet: Fleet, observed: Observed, options: MigrateOptions) -> Plan:
@@ -43,7 +44,9 @@ def migrate(fleet: Fleet, observed: Observed, options: MigrateOptions) -> Plan:
         return work.plan()
     work.enter(problem, replace(problem, allowed=wanted(problem, asked, target)))
     outcome = work.settle(going)
-    work.because = {member: "asked for" for i in going for member in problem.units[i]}
+    if outcome.stuck:
+        outcome = send_sets(work, going, outcome, lambda narrowed: work.enter(problem, narrowed))
+    work.because |= {member: "asked for" for i in going for member in problem.units[i]}
     nodes = range(len(problem.nodes)) if target is None else [target]
     work.refusals += no_way(work, outcome, going, nodes, wishes(problem, asked, target))
     return work.plan()
