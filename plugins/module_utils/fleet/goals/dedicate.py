@@ -16,6 +16,7 @@ from .asked import absent, companions, guests_beyond_reach, quorum, unknown_node
 from .moving import Undertaking
 from .options import DedicateOptions
 from .stuck import no_way
+from .tied_sets import send_sets
 
 
 def dedicate(fleet: Fleet, observed: Observed, options: DedicateOptions) -> Plan:
@@ -45,7 +46,9 @@ def dedicate(fleet: Fleet, observed: Observed, options: DedicateOptions) -> Plan
     work.enter(lasting, replace(lasting, allowed=_onto(lasting, target, chosen)))
     leaving = [i for i, home in enumerate(problem.start) if (home == target) != (i in chosen)]
     outcome = work.settle(leaving)
-    work.because = {i: _because(options.node, i in chosen) for i in leaving}
+    if outcome.stuck:
+        outcome = send_sets(work, leaving, outcome, lambda narrowed: work.enter(lasting, narrowed))
+    work.because |= {i: _because(options.node, i in chosen) for i in leaving}
     work.refusals += no_way(work, outcome, leaving, range(len(problem.nodes)), _wishes(problem, target, chosen))
     work.notes.append(_lasts(fleet, options.node, [problem.servers[i] for i in sorted(chosen)]))
     return work.plan()

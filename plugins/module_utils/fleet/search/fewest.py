@@ -1,10 +1,11 @@
 # Copyright (c) Switchyard contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fewest moves to a balance, exactly: see ``mixture`` for how.
+"""The fewest moves to a balance: see ``mixture`` for how.
 
-A mixture of patterns tells how even a fleet can be at best with so many moves. The number with which that is even
-enough is one no plan does with less; patterns that are nearly as good as the best are then put together without mixing.
+A mixture of patterns tells how even a fleet can be with so many moves. The number with which that is even enough, from
+whatever widths it is looked at, is one that plans seldom do with less; patterns that are nearly as good as the best are
+then put together without mixing.
 
 It needs numpy and highspy; without them annealing is all there is.
 """
@@ -24,6 +25,9 @@ MORE = 2
 """How many numbers of moves are tried, from the bound on."""
 STEPS = 10
 """Steps to that bound, at set widths."""
+LEANINGS = (0.5, 0.3, 0.7, 0.15, 0.85)
+"""The first resource's part of the balance asked for, in the widths it is looked at with: each may lead to a low of its
+own."""
 
 
 def available() -> bool:
@@ -82,12 +86,20 @@ def _least(mixture: Mixture, patterns: Sequence[Pattern], most: int, in_time: Ca
             break
         least = further
     least = min(least, most)
-    if mixture.relax(least, in_time) <= until:
-        while least > 1 and mixture.relax(least - 1, in_time) <= until:
-            least -= 1
-        return least
     while least <= most and in_time() and mixture.relax(least, in_time) > until:
         least += 1
+    return _leanest(mixture, least, in_time)
+
+
+def _leanest(mixture: Mixture, least: int, in_time: Callable[[], bool]) -> int:
+    """Fewer moves than that, where another leaning brings it; the mixture is left as it leans then."""
+    until, best = mixture.until, mixture.widths
+    for part in (None, *LEANINGS):
+        if part is not None:
+            mixture.lean((part * until, (1 - part) * until))
+        while least > 1 and in_time() and mixture.relax(least - 1, in_time) <= until:
+            least, best = least - 1, mixture.widths
+    mixture.lean(best)
     return least
 
 

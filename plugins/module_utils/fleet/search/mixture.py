@@ -5,8 +5,9 @@
 
 For widths and centres (see ``evenness``) the balance is a sum over nodes of what their patterns make of it. A linear
 program mixes the patterns that are known, so that as many of each size come as leave and no more move than may; its
-prices say which patterns are missing (``pricing``). When none is, and the widths and centres are the mixture's own, it
-is as even as any plan with so many moves can be.
+prices say which patterns are missing (``pricing``). When none is, and the widths and centres are the mixture's own, no
+mixture near it is more even. Far from it one may be: a sum of roots has several lows, with one resource more even or the
+other, and which of them is found is a matter of the widths it began with.
 """
 
 from __future__ import annotations
@@ -62,6 +63,16 @@ class Mixture:
         for n, pattern in enumerate(patterns):
             self._add(n, pattern)
         self._centre([(n, pattern, 1.0) for n, pattern in enumerate(patterns)])
+
+    @property
+    def widths(self) -> tuple[float, float]:
+        """The widths it is looked at with."""
+        return self._widths
+
+    def lean(self, widths: tuple[float, float]) -> None:
+        """Look at it with other widths."""
+        self._widths = widths
+        self._charge()
 
     def relax(self, most: int, in_time: Callable[[], bool], *, centring: bool = True) -> float:
         """How even it can be with so many moves; infinite where there was no time to tell.
@@ -143,7 +154,7 @@ class Mixture:
         rows = {n: 1.0, **{len(self._nodes) + k: float(d) for k, d in enumerate(pattern) if d}}
         if gone := moves(pattern):
             rows[self._limit] = float(gone)
-        solver.addCol(self._cost(n, pattern), 0, 1, len(rows), list(rows), list(rows.values()))
+        solver.addCol(self._cost(n, pattern), 0, math.inf, len(rows), list(rows), list(rows.values()))
 
     # ---- the balance as a sum over nodes
 
@@ -161,9 +172,12 @@ class Mixture:
         if max(abs(new - old) for new, old in zip((*centres, *widths), known, strict=True)) < CENTRED:
             return False
         self._centres, self._widths = (centres[0], centres[1]), (widths[0], widths[1])
+        self._charge()
+        return True
+
+    def _charge(self) -> None:
         for (n, pattern), number in self._patterns.items():
             self._solver.changeColCost(number, self._cost(n, pattern))
-        return True
 
     def _cost(self, n: int, pattern: Pattern) -> float:
         count = len(self._nodes)
