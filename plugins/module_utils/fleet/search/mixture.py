@@ -6,8 +6,8 @@
 For widths and centres (see ``evenness``) the balance is a sum over nodes of what their patterns make of it. A linear
 program mixes the patterns that are known, so that as many of each size come as leave and no more move than may; its
 prices say which patterns are missing (``pricing``). When none is, and the widths and centres are the mixture's own, no
-mixture near it is more even. Far from it one may be: a sum of roots has several lows, with one resource more even or the
-other, and which of them is found is a matter of the widths it began with.
+mixture near it is more even. Far from it one may be: a sum of roots has several lows, with one resource more even or
+the other, and which of them is found is a matter of the widths it began with.
 """
 
 from __future__ import annotations
