@@ -15,13 +15,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from .objective import Objective
-from .problem import DISKS, Problem
+from .problem import DISKS, MEMORY, Problem
 from .state import NOWHERE, State
 
 TO_REPLICA = 0.25
 """What a move to the node that has the replica costs, as a part of one that takes the server along."""
 BYTES = 0.2
 """What copying a disk of the usual size costs beside the move itself."""
+SENT = 0.1
+"""The same for the memory of a server that takes no disk along, where the number of moves is given and bytes are what
+is left to be saved. Elsewhere it would cost moves."""
 
 _Weight = tuple[float, ...]
 
@@ -47,13 +50,14 @@ class Item:
 class Board:
     """Items, the nodes they are on, and the balance that makes."""
 
-    def __init__(self, state: State, objective: Objective, ignored: Collection[int] = ()) -> None:
+    def __init__(self, state: State, objective: Objective, ignored: Collection[int] = (), *, sent: float = 0.0) -> None:
+        """``sent``: what sending the memory of a server of the usual size costs, in moves."""
         self.state = state
         self.objective = objective
         self.problem: Problem = state.problem
         self._backups = list(state.backup)
         """[i] The backup each server had when the search began."""
-        self.items = _items(state, objective, frozenset(ignored))
+        self.items = _items(state, objective, frozenset(ignored), sent)
         self._homes = [item.home for item in self.items]
         self.prices = [item.price for item in self.items]
         self.weights = [item.weight for item in self.items]
@@ -222,7 +226,7 @@ def _numbered(all_targets: Sequence[tuple[int, ...]]) -> tuple[list[tuple[int, .
     return list(numbers), [seen[id(targets)] for targets in all_targets]
 
 
-def _items(state: State, objective: Objective, ignored: frozenset[int]) -> list[Item]:
+def _items(state: State, objective: Objective, ignored: frozenset[int], sent: float) -> list[Item]:
     """Everything that can move at all, in the order of the servers."""
     problem = state.problem
     everywhere = objective.serving
@@ -230,6 +234,8 @@ def _items(state: State, objective: Objective, ignored: frozenset[int]) -> list[
     found = []
     disks = [copied_disk for i in range(len(problem.servers)) if (copied_disk := _copies(problem, i))]
     usual = math.fsum(disks) / len(disks) if disks else 0.0
+    memory = math.fsum(demand[MEMORY] for demand in problem.demand) / max(1, len(problem.demand))
+    charge = _Charge(BYTES / usual if usual else 0.0, sent / memory if memory else 0.0)
     for i, members in enumerate(problem.units):
         home = problem.start[i]
         if members[0] != i or any(problem.stuck[x] or x in ignored for x in members):
@@ -243,17 +249,32 @@ def _items(state: State, objective: Objective, ignored: frozenset[int]) -> list[
                 targets = known[allowed] if len(members) == 1 else tuple(j for j in targets if j in allowed)
         if all(j == home for j in targets) or len({problem.start[x] for x in members}) > 1:
             continue
-        found.append(_item(state, objective, members, targets, usual))
+        found.append(_item(state, objective, members, targets, charge))
     return found
 
 
-def _item(state: State, objective: Objective, members: tuple[int, ...], targets: tuple[int, ...], usual: float) -> Item:
+@dataclass(frozen=True, slots=True)
+class _Charge:
+    """What sending a MiB costs, in moves."""
+
+    disk: float
+    memory: float
+
+    def of(self, problem: Problem, i: int) -> float:
+        """What a server costs beside its move."""
+        disk = _copies(problem, i)
+        return self.disk * disk if disk else self.memory * problem.demand[i][MEMORY]
+
+
+def _item(
+    state: State, objective: Objective, members: tuple[int, ...], targets: tuple[int, ...], charge: _Charge
+) -> Item:
     problem = state.problem
     vectors = [[problem.weight[i][c] for c in objective.columns] for i in members]
     weight = tuple(math.fsum(column) for column in zip(*vectors, strict=True))
     first = members[0]
     shelter = state.backup[first] if len(members) == 1 and problem.replicated[first] else NOWHERE
-    price = math.fsum(1 + BYTES * disk / usual if (disk := _copies(problem, i)) else 1.0 for i in members)
+    price = math.fsum(1 + charge.of(problem, i) for i in members)
     if len(members) > 1:
         away = {state.backup[i] for i in members if problem.replicated[i]}
         targets = tuple(j for j in targets if j not in away)
