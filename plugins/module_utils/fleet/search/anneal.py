@@ -87,7 +87,7 @@ class Annealer:
         self._value = 0.0
         self._leeway = 0.0
         """By how much the quick estimate may be above what is bearable."""
-        self._sheltered = board.sheltered
+        self._shelters = [item.shelter for item in board.items] if board.sheltered else []
 
     def run(self, in_time: Callable[[], bool]) -> None:
         """Improve the board until all trials are made, or it is no longer in time."""
@@ -158,7 +158,8 @@ class Annealer:
         b = board.at[f]
         if b == a:
             return
-        if self._sheltered:
+        shelters = self._shelters
+        if shelters and (shelters[e] in (a, b) or shelters[f] in (a, b)):
             out, back = board.weight(e, b), board.weight(f, a)
             if out is None or back is None:
                 return

@@ -134,11 +134,17 @@ class Evenness:
 
     def leaving(self, weight: Sequence[float], j: int) -> float:
         """What the sum over nodes grows by where something leaves one."""
-        return sum(w * (w * c - s) for w, c, s in zip(weight, self.curve[j], self.slope[j], strict=True))
+        value = 0.0
+        for w, c, s in zip(weight, self.curve[j], self.slope[j], strict=True):
+            value += w * (w * c - s)
+        return value
 
     def arriving_at(self, weight: Sequence[float], j: int) -> float:
         """What it grows by where something arrives at one."""
-        return sum(w * (w * c + s) for w, c, s in zip(weight, self.curve[j], self.slope[j], strict=True))
+        value = 0.0
+        for w, c, s in zip(weight, self.curve[j], self.slope[j], strict=True):
+            value += w * (w * c + s)
+        return value
 
     def arriving(self, weight: Sequence[float], nodes: Sequence[int]) -> list[float]:
         """What the sum over nodes grows by where something arrives at each of these nodes."""

@@ -24,7 +24,10 @@ class Steepest:
     def __init__(self, board: Board, widths: Sequence[float] | None = None) -> None:
         self.board = board
         self.even = Evenness(board, widths)
-        self._known: dict[tuple[tuple[float, ...], int], list[float]] = {}
+        self._known: dict[tuple[tuple[float, ...], int], tuple[list[float], float, int]] = {}
+        """(weight, reach) -> what it costs to arrive at each target, the least of it, and at which."""
+        self._left: dict[tuple[tuple[float, ...], int], float] = {}
+        """(weight, home) -> what it costs to leave there."""
 
     def run(self, price: float, most: int, until: float = 0.0) -> None:
         """Move what brings at least ``price`` for each move's worth, as long as not more than ``most`` are moved.
@@ -70,14 +73,12 @@ class Steepest:
 
     def _value(self, e: int) -> float | None:
         """What the best move of an item brings for its price; ``None``: nothing."""
-        board = self.board
-        item = board.items[e]
+        item = self.board.items[e]
         best = None
-        leaving = self.even.leaving(item.weight, item.home)
+        leaving = self._leaving(item.weight, item.home)
         if leaving < 0:
-            costs = self._arriving(e)
-            least = min(costs)
-            if item.targets[costs.index(least)] in (item.home, item.shelter):
+            costs, least, at = self._arriving(e)
+            if item.targets[at] in (item.home, item.shelter):
                 least = min(
                     (cost for cost, j in zip(costs, item.targets, strict=True) if j not in (item.home, item.shelter)),
                     default=math.inf,
@@ -91,10 +92,10 @@ class Steepest:
     def _ranked(self, e: int) -> list[tuple[float, int]]:
         """What each target of an item would bring, best first."""
         item = self.board.items[e]
-        leaving = self.even.leaving(item.weight, item.home)
+        leaving = self._leaving(item.weight, item.home)
         gains = [
             (-(leaving + cost) / item.price, j)
-            for cost, j in zip(self._arriving(e), item.targets, strict=True)
+            for cost, j in zip(self._arriving(e)[0], item.targets, strict=True)
             if j not in (item.home, item.shelter)
         ]
         if item.shelter in item.targets:
@@ -103,17 +104,26 @@ class Steepest:
 
     def _sheltered(self, e: int) -> float:
         """What a move to the replica brings for its price."""
-        item, even = self.board.items[e], self.even
-        cost = even.leaving(item.light, item.home) + even.arriving(item.light, (item.shelter,))[0]
+        item = self.board.items[e]
+        cost = self._leaving(item.light, item.home) + self.even.arriving_at(item.light, item.shelter)
         return -cost / self.board.price(e, item.shelter)
 
-    def _arriving(self, e: int) -> list[float]:
-        """As ``Evenness.arriving`` at an item's targets, remembered until something moves."""
+    def _leaving(self, weight: tuple[float, ...], home: int) -> float:
+        """As ``Evenness.leaving``, remembered until something moves."""
+        key = (weight, home)
+        if key not in self._left:
+            self._left[key] = self.even.leaving(weight, home)
+        return self._left[key]
+
+    def _arriving(self, e: int) -> tuple[list[float], float, int]:
+        """As ``Evenness.arriving`` at an item's targets, with the least and where that is; remembered as well."""
         board = self.board
         weight, number = board.items[e].weight, board.reach[e]
         key = (weight, number)
         if key not in self._known:
-            self._known[key] = self.even.arriving(weight, board.reaches[number])
+            costs = self.even.arriving(weight, board.reaches[number])
+            least = min(costs)
+            self._known[key] = costs, least, costs.index(least)
         return self._known[key]
 
     def _go(self, e: int, gains: Sequence[tuple[float, int]], price: float) -> bool:
@@ -125,6 +135,7 @@ class Steepest:
             if self.board.go(e, j):
                 self.even.update((home, j))
                 self._known.clear()
+                self._left.clear()
                 return True
         return False
 
