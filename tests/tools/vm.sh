@@ -22,7 +22,7 @@ fi
 "$SWITCHYARD_VM_BASE/linux" --version >/dev/null 2>&1 || skip "User Mode Linux does not run on this machine"
 # A processor may have more registers (AMX, say) than this kernel has room for: its first program dies of signal 11.
 trial=("$SWITCHYARD_VM_BASE/linux" mem=64M "initrd=$SWITCHYARD_VM_BASE/initrd" rdinit=/bin/busybox panic=-1 con=null con0=null,fd:1)
-if { timeout 60 "${trial[@]}" -- true 2>&1 </dev/null || true; } | grep -aq "exitcode=0x0000000b"; then
+if { timeout 60 "${trial[@]}" -- true 2>&1 </dev/null || true; } 2>/dev/null | grep -aq "exitcode=0x0000000b"; then
   skip "the kernel of User Mode Linux runs no program on this processor: it does not know all of its registers"
 fi
 exec "$BIN/pytest" -v tests/vm "$@"
