@@ -24,6 +24,7 @@ from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.search.obje
 from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.search.problem import formulate
 from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.search.recount import recount
 from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.search.state import State
+from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.search.steepest import Steepest
 from fleets import apart, fleet, guest, node, observed, seen, server, together
 
 BIG, SMALL = Size(2, 2048, 1024), Size(0.25, 256, 128)
@@ -276,3 +277,17 @@ def test_nobody_leaves_for_somebody_who_cannot_come() -> None:
     assert board.at == [2, 1]
     assert state.at == [2, 1]
     assert board.deviation() == pytest.approx(before)
+
+
+def test_one_that_was_sent_to_its_replica_may_go_home_again() -> None:
+    state = piled_up(12, failover=Failover(mode="auto"), replication=Replication("interval", 60))
+    for i in range(len(state.at)):
+        state.assign_backup(i, 2 + i % 2)
+    # As a repair does, before it is asked what is even.
+    state.move(0, state.backup[0], state.problem.start[0])
+    board = Board(state, Objective(state.problem))
+    assert board.items[0].shelter == state.at[0]
+    assert board.go(0, board.items[0].home)
+    assert state.backup[0] == board.items[0].shelter
+    Steepest(board).run(0.0, len(state.at))
+    assert all(b != j for j, b in zip(state.at, state.backup, strict=True))

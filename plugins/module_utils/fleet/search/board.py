@@ -55,9 +55,9 @@ class Board:
         self.state = state
         self.objective = objective
         self.problem: Problem = state.problem
-        self._backups = list(state.backup)
-        """[i] The backup each server had when the search began."""
-        self.items = _items(state, objective, frozenset(ignored), sent)
+        self._backups = _first_backups(state)
+        """[i] The backup each server has as long as it is at home."""
+        self.items = _items(state, objective, frozenset(ignored), sent, self._backups)
         self._homes = [item.home for item in self.items]
         self.prices = [item.price for item in self.items]
         self.weights = [item.weight for item in self.items]
@@ -226,7 +226,17 @@ def _numbered(all_targets: Sequence[tuple[int, ...]]) -> tuple[list[tuple[int, .
     return list(numbers), [seen[id(targets)] for targets in all_targets]
 
 
-def _items(state: State, objective: Objective, ignored: frozenset[int], sent: float) -> list[Item]:
+def _first_backups(state: State) -> list[int]:
+    """Each server's backup at home: of one that was sent to it before the search began, that is where it is now."""
+    return [
+        j if b == home and j != home else b
+        for j, b, home in zip(state.at, state.backup, state.problem.start, strict=True)
+    ]
+
+
+def _items(
+    state: State, objective: Objective, ignored: frozenset[int], sent: float, backups: Sequence[int]
+) -> list[Item]:
     """Everything that can move at all, in the order of the servers."""
     problem = state.problem
     everywhere = objective.serving
@@ -249,7 +259,7 @@ def _items(state: State, objective: Objective, ignored: frozenset[int], sent: fl
                 targets = known[allowed] if len(members) == 1 else tuple(j for j in targets if j in allowed)
         if all(j == home for j in targets) or len({problem.start[x] for x in members}) > 1:
             continue
-        found.append(_item(state, objective, members, targets, charge))
+        found.append(_item(problem, objective, members, targets, charge, backups=backups))
     return found
 
 
@@ -267,16 +277,21 @@ class _Charge:
 
 
 def _item(
-    state: State, objective: Objective, members: tuple[int, ...], targets: tuple[int, ...], charge: _Charge
+    problem: Problem,
+    objective: Objective,
+    members: tuple[int, ...],
+    targets: tuple[int, ...],
+    charge: _Charge,
+    *,
+    backups: Sequence[int],
 ) -> Item:
-    problem = state.problem
     vectors = [[problem.weight[i][c] for c in objective.columns] for i in members]
     weight = tuple(math.fsum(column) for column in zip(*vectors, strict=True))
     first = members[0]
-    shelter = state.backup[first] if len(members) == 1 and problem.replicated[first] else NOWHERE
+    shelter = backups[first] if len(members) == 1 and problem.replicated[first] else NOWHERE
     price = math.fsum(1 + charge.of(problem, i) for i in members)
     if len(members) > 1:
-        away = {state.backup[i] for i in members if problem.replicated[i]}
+        away = {backups[i] for i in members if problem.replicated[i]}
         targets = tuple(j for j in targets if j not in away)
     return Item(
         members=members,
