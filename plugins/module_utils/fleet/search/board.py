@@ -22,9 +22,9 @@ TO_REPLICA = 0.25
 """What a move to the node that has the replica costs, as a part of one that takes the server along."""
 BYTES = 0.2
 """What copying a disk of the usual size costs beside the move itself."""
-SENT = 0.1
-"""The same for the memory of a server that takes no disk along, where the number of moves is given and bytes are what
-is left to be saved. Elsewhere it would cost moves."""
+CAPPED = 0.1
+"""The same where the number of moves is given, and evenness is what is asked for; there the memory of a server that
+takes no disk along counts as well. Elsewhere that would cost moves."""
 
 _Weight = tuple[float, ...]
 
@@ -50,14 +50,16 @@ class Item:
 class Board:
     """Items, the nodes they are on, and the balance that makes."""
 
-    def __init__(self, state: State, objective: Objective, ignored: Collection[int] = (), *, sent: float = 0.0) -> None:
-        """``sent``: what sending the memory of a server of the usual size costs, in moves."""
+    def __init__(
+        self, state: State, objective: Objective, ignored: Collection[int] = (), *, capped: bool = False
+    ) -> None:
+        """``capped``: how many servers may be moved is given."""
         self.state = state
         self.objective = objective
         self.problem: Problem = state.problem
         self._backups = _first_backups(state)
         """[i] The backup each server has as long as it is at home."""
-        self.items = _items(state, objective, frozenset(ignored), sent, self._backups)
+        self.items = _items(state, objective, frozenset(ignored), self._backups, capped=capped)
         self._homes = [item.home for item in self.items]
         self.prices = [item.price for item in self.items]
         self.weights = [item.weight for item in self.items]
@@ -235,7 +237,7 @@ def _first_backups(state: State) -> list[int]:
 
 
 def _items(
-    state: State, objective: Objective, ignored: frozenset[int], sent: float, backups: Sequence[int]
+    state: State, objective: Objective, ignored: frozenset[int], backups: Sequence[int], *, capped: bool
 ) -> list[Item]:
     """Everything that can move at all, in the order of the servers."""
     problem = state.problem
@@ -245,7 +247,9 @@ def _items(
     disks = [copied_disk for i in range(len(problem.servers)) if (copied_disk := _copies(problem, i))]
     usual = math.fsum(disks) / len(disks) if disks else 0.0
     memory = math.fsum(demand[MEMORY] for demand in problem.demand) / max(1, len(problem.demand))
-    charge = _Charge(BYTES / usual if usual else 0.0, sent / memory if memory else 0.0)
+    charge = _Charge(
+        (CAPPED if capped else BYTES) / usual if usual else 0.0, CAPPED / memory if capped and memory else 0.0
+    )
     for i, members in enumerate(problem.units):
         home = problem.start[i]
         if members[0] != i or any(problem.stuck[x] or x in ignored for x in members):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from . import fewest
 from .aim import WARM, Work, arrive, spend
 from .anneal import Annealer, Schedule, Terms
-from .board import SENT, Board
+from .board import Board
 from .evenness import Evenness
 from .objective import Objective
 from .state import State
@@ -76,8 +76,7 @@ class Wishes:
 def improve(state: State, wishes: Wishes, ignored: Collection[int], in_time: Callable[[], bool]) -> None:
     """Change the state to one that is more even, or leave it as it is where that would not pay."""
     objective = Objective(state.problem)
-    capped = wishes.most is not None and not wishes.until
-    board = Board(state, objective, ignored, sent=SENT if capped else 0.0)
+    board = Board(state, objective, ignored, capped=wishes.most is not None and not wishes.until)
     if not board.items or not objective.columns:
         return
     mended = [e for e, item in enumerate(board.items) if board.at[e] != item.home]
