@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.model import (
+    Abilities,
     Capacity,
     Factors,
     Fleet,
@@ -111,3 +113,20 @@ def per_node(placement: Mapping[str, str]) -> dict[str, list[str]]:
     for name, where in sorted(placement.items()):
         found.setdefault(where, []).append(name)
     return found
+
+
+def crowded(seed: int) -> tuple[Fleet, Observed]:
+    """Nine nodes all but full and one half full, all of which reach every disk; what is big has cores, and is on every
+    other node."""
+    chance, names = random.Random(seed), [f"n{number}" for number in range(10)]
+    servers, guests = [], []
+    for number, name in enumerate(names):
+        big = 0 if number % 2 or number == len(names) - 1 else chance.randint(8, 14)
+        for count in range(11 if number == len(names) - 1 else 21):
+            item = server(f"{name}x{count}", size=Size(8 if count < big else 2, 8192, 1024))
+            servers.append(item)
+            guests.append(guest(item, name))
+    places = [seen(name, cores=66, memory=22 * 8192, disk=65536) for name in names]
+    limits = [node(name, overcommit=Factors(cores=4.0)) for name in names]
+    shared = Abilities(shared_pools=frozenset({"default"}))
+    return fleet(limits, servers), observed(places, guests, abilities=shared)

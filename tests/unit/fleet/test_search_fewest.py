@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import random
 import sys
-from dataclasses import replace
 from itertools import product
 
 import pytest
 from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.goals.balance import balance
 from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.goals.options import BalanceOptions
-from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.model import Abilities, Factors, Rule, Size
+from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.model import Abilities, Rule, Size
 from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.search import fewest
 from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.search.board import Board
 from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.search.objective import Objective
-from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.search.problem import Problem, formulate
+from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.search.problem import formulate
 from ansible_collections.switchyard.fleet.plugins.module_utils.fleet.search.state import State
-from fleets import apart, fleet, guest, node, observed, seen, server
+from fleets import apart, crowded, fleet, guest, node, observed, seen, server
 
 SHARED = Abilities(shared_pools=frozenset({"default"}))
 NODES = ("n0", "n1", "n2")
@@ -63,34 +62,19 @@ def test_no_placement_gets_there_with_fewer_moves() -> None:
     assert reached >= 4
 
 
-def crowded(seed: int) -> Problem:
-    """Nine nodes all but full and one half full; what is big has cores, and is on every other node."""
-    chance, names = random.Random(seed), [f"n{number}" for number in range(10)]
-    servers, guests = [], []
-    for number, name in enumerate(names):
-        big = 0 if number % 2 or number == len(names) - 1 else chance.randint(8, 14)
-        for count in range(11 if number == len(names) - 1 else 21):
-            item = server(f"{name}x{count}", size=Size(8 if count < big else 2, 8192, 1024))
-            servers.append(item)
-            guests.append(guest(item, name))
-    places = [seen(name, cores=66, memory=22 * 8192, disk=65536) for name in names]
-    limits = [replace(node(name), overcommit=Factors(cores=4.0)) for name in names]
-    return formulate(fleet(limits, servers), observed(places, guests, abilities=SHARED))
-
-
 def test_no_fewer_are_found_by_annealing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cores and memory each have a low of their own: which of them is made even is not to be chance."""
     pytest.importorskip("highspy")
     for seed in range(1, 4):
-        problem = crowded(seed)
+        crowd, there = crowded(seed)
         moved = {}
-        for there in (True, False):
+        for able in (True, False):
             with monkeypatch.context() as patch:
-                patch.setattr(fewest, "available", lambda there=there: there)
-                plan = balance(problem.fleet, problem.observed, BalanceOptions(target=0.1))
+                patch.setattr(fewest, "available", lambda able=able: able)
+                plan = balance(crowd, there, BalanceOptions(target=0.1))
             assert plan.score_after is not None
             assert plan.score_after.balance <= 0.1
-            moved[there] = len({step.server for step in plan.steps if step.action == "move"})
+            moved[able] = len({step.server for step in plan.steps if step.action == "move"})
         assert moved[True] <= moved[False]
 
 

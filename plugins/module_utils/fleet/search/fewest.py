@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 from .board import Board
 from .mixture import SLIVER, Mixture
-from .patterns import Pattern, Tally, moves, settle, tally
+from .patterns import Pattern, moves, patterns_of, settle, tally
 
 MOST_CELLS = 2_000_000
 """Grid points of all nodes up to which it does not take too long."""
@@ -50,7 +50,7 @@ def reach(board: Board, until: float, most: int, in_time: Callable[[], bool]) ->
     counted = tally(board, until)
     if counted is not None and counted.cells() <= MOST_CELLS:
         mixture = Mixture(counted, until)
-        patterns = _patterns_of(opening, counted)
+        patterns = patterns_of(opening, counted)
         mixture.know(patterns)
         least = _least(mixture, patterns, most, in_time)
         if _found(board, mixture, range(least, min(least + MORE, most + 1)), in_time):
@@ -101,15 +101,3 @@ def _leanest(mixture: Mixture, least: int, in_time: Callable[[], bool]) -> int:
             least, best = least - 1, mixture.widths
     mixture.lean(best)
     return least
-
-
-def _patterns_of(places: Sequence[int], counted: Tally) -> list[Pattern]:
-    """What has left and come where servers are now."""
-    number = {j: n for n, j in enumerate(counted.nodes)}
-    found = [[0] * len(counted.sizes) for _node in counted.nodes]
-    for n, here in enumerate(counted.members):
-        for k, items in enumerate(here):
-            for e in items:
-                found[n][k] -= 1
-                found[number[places[e]]][k] += 1
-    return [tuple(pattern) for pattern in found]

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from . import fewest
+from . import fewest, nearby
 from .aim import WARM, Work, arrive, spend
 from .anneal import Annealer, Schedule, Terms
 from .board import Board
@@ -94,6 +94,8 @@ def improve(state: State, wishes: Wishes, ignored: Collection[int], in_time: Cal
         return
     if wishes.until:
         arrive(board, Terms(price, most, wishes.until), usual, work)
+        if not mended and fewest.available():
+            nearby.reduce(board, wishes.until, in_time)
     elif wishes.most is not None:
         # What counts is which moves, not how many.
         spend(board, Terms(price, most), usual, work)

@@ -40,15 +40,20 @@ BRANCHES = 400
 class Mixture:
     """What is known of one fleet: patterns, and how to mix them with so many moves."""
 
-    def __init__(self, counted: Tally, until: float) -> None:
-        self.counted, self.until = counted, until
+    def __init__(self, counted: Tally, until: float, *, searching: bool = True) -> None:
+        """``searching``: patterns nobody told of are looked for as well."""
+        self.counted, self.until, self._searching = counted, until, searching
         self._nodes, self._sizes = range(len(counted.nodes)), range(len(counted.sizes))
         self._limit = len(self._nodes) + len(self._sizes)
         """The row of the moves; before it one for each node, then one for each size."""
         self._patterns: dict[tuple[int, Pattern], int] = {}
+        self._shares: list[tuple[float, float]] = []
+        """[number of a pattern] What is taken on its node."""
         self._centres, self._widths = (0.0, 0.0), (until / 2, until / 2)
         self._prices: list[float] = []
         """[row] What more of it costs."""
+        self._beyond: list[float] = []
+        """[number of a pattern] What it costs beyond the best."""
         self._solver = _program(len(self._nodes), len(self._sizes))
         still: Pattern = (0,) * len(counted.sizes)
         self.know([still for _node in self._nodes])
@@ -61,7 +66,7 @@ class Mixture:
     def know(self, patterns: Sequence[Pattern]) -> None:
         """Begin with the patterns of a plan, and where it leads."""
         for n, pattern in enumerate(patterns):
-            self._add(n, pattern)
+            self.add(n, pattern)
         self._centre([(n, pattern, 1.0) for n, pattern in enumerate(patterns)])
 
     @property
@@ -86,7 +91,7 @@ class Mixture:
             parts = self._solve()
             missing = [(n, pattern) for n in self._nodes if (pattern := self._missing(n)) is not None]
             for n, pattern in missing:
-                self._add(n, pattern)
+                self.add(n, pattern)
             if not missing and not (centring and self._centre(parts)):
                 return float(self._solver.getInfo().objective_function_value) + sum(self._widths) / 2
         return math.inf
@@ -113,6 +118,9 @@ class Mixture:
 
     def _likely(self, gap: float) -> list[tuple[int, Pattern]]:
         """Patterns that cost no more than that beyond the best; than a part of it, where those are too many."""
+        if not self._searching:
+            known = sorted(zip(self._beyond, self._patterns, strict=True))
+            return [pattern for beyond, pattern in known[:MOST_PATTERNS] if beyond <= gap]
         while True:
             found: list[tuple[int, Pattern]] = []
             for n in self._nodes:
@@ -124,6 +132,8 @@ class Mixture:
 
     def _missing(self, n: int) -> Pattern | None:
         """A pattern of a node that would make the mixture better."""
+        if not self._searching:
+            return None
         values = self._values(n)
         if values.least >= self._prices[n] - SLIVER:
             return None
@@ -138,16 +148,18 @@ class Mixture:
         """Mix what is known: the part each pattern has in it."""
         self._solver.run()
         solution = self._solver.getSolution()
-        self._prices = list(solution.row_dual)
+        self._prices, self._beyond = list(solution.row_dual), list(solution.col_dual)
         return [
             (n, pattern, part)
             for (n, pattern), part in zip(self._patterns, solution.col_value, strict=True)
             if part > SLIVER
         ]
 
-    def _add(self, n: int, pattern: Pattern) -> None:
+    def add(self, n: int, pattern: Pattern) -> None:
+        """Know a pattern of a node."""
         if (n, pattern) not in self._patterns:
             self._patterns[n, pattern] = len(self._patterns)
+            self._shares.append(self.counted.shares(n, pattern))
             self._enter(self._solver, n, pattern)
 
     def _enter(self, solver: Any, n: int, pattern: Pattern) -> None:
@@ -176,8 +188,12 @@ class Mixture:
         return True
 
     def _charge(self) -> None:
-        for (n, pattern), number in self._patterns.items():
-            self._solver.changeColCost(number, self._cost(n, pattern))
+        """Every pattern at the widths and centres there are now, as ``_cost`` has it."""
+        import numpy as np  # noqa: PLC0415
+
+        shares = np.array(self._shares)
+        bent = (shares - np.array(self._centres)) ** 2 / (2 * len(self._nodes) * np.array(self._widths))
+        self._solver.changeColsCost(len(shares), np.arange(len(shares), dtype=np.int32), bent.sum(axis=1))
 
     def _cost(self, n: int, pattern: Pattern) -> float:
         count = len(self._nodes)

@@ -67,6 +67,40 @@ def moves(pattern: Pattern) -> int:
     return -sum(d for d in pattern if d < 0)
 
 
+def patterns_of(places: Sequence[int], counted: Tally) -> list[Pattern]:
+    """What has left and come where servers are now."""
+    number = {j: n for n, j in enumerate(counted.nodes)}
+    found = [[0] * len(counted.sizes) for _node in counted.nodes]
+    for n, here in enumerate(counted.members):
+        for k, items in enumerate(here):
+            for e in items:
+                found[n][k] -= 1
+                found[number[places[e]]][k] += 1
+    return [tuple(pattern) for pattern in found]
+
+
+def around(counted: Tally, n: int, pattern: Pattern) -> set[Pattern]:
+    """What a node's pattern is with one server more or less of a size, or of two."""
+    steps = [(k, more) for k in range(len(counted.sizes)) for more in (-1, 1)]
+    found = {_changed(pattern, step) for step in steps}
+    found |= {_changed(once, step) for once in tuple(found) for step in steps}
+    return {each for each in found if each != pattern and _is_possible(counted, n, each)}
+
+
+def _changed(pattern: Pattern, step: tuple[int, int]) -> Pattern:
+    k, more = step
+    return (*pattern[:k], pattern[k] + more, *pattern[k + 1 :])
+
+
+def _is_possible(counted: Tally, n: int, pattern: Pattern) -> bool:
+    """Whether a pattern ends on the grid, and not more leave than there are."""
+    for c in (0, 1):
+        there = counted.start[n][c] + sum(d * size[c] for d, size in zip(pattern, counted.sizes, strict=True))
+        if not 0 <= there < counted.shape[n][c]:
+            return False
+    return all(-d <= len(here) for d, here in zip(pattern, counted.members[n], strict=True))
+
+
 def tally(board: Board, until: float) -> Tally | None:
     """The tally of a board with everything at home; ``None``: servers differ too much, or not two resources count."""
     objective = board.objective
