@@ -23,7 +23,7 @@ MEMORY = 16
 def _scene(seed: int) -> tuple[dict[str, list[int]], dict[str, int], str]:
     """Sets of sizes in GiB, what is on each node already, and the inventory with both."""
     chance = random.Random(seed)
-    sets = {f"set{n}": [chance.choice([1, 2, 3, 5]) for _ in range(chance.randint(2, 3))] for n in range(1, 4)}
+    sets = {f"set{n}": [chance.choice([1, 2, 3, 5]) for _member in range(chance.randint(2, 3))] for n in range(1, 4)}
     filled = {f"node{n}": chance.randint(4, 14) for n in range(3, 2 * RACKS + 1)}
     nodes = [f"  node{n}: {{node_memory: {MEMORY}GiB, node_failure_domain: rack{(n + 1) // 2}}}" for n in range(1, 9)]
     servers, running = [], {f"node{n}": [f"full{n}"] for n in range(3, 9)} | {"node1": [], "node2": []}

@@ -96,6 +96,15 @@ class Mixture:
                 return float(self._solver.getInfo().objective_function_value) + sum(self._widths) / 2
         return math.inf
 
+    def look(self) -> bool:
+        """Know the pattern of each node that is worth most at the prices there are; whether any of them is new."""
+        known = len(self._patterns)
+        for n in self._nodes:
+            pattern = self._wanted(n)
+            if pattern is not None:
+                self.add(n, pattern)
+        return len(self._patterns) > known
+
     def whole(self, most: int, value: float) -> list[Pattern] | None:
         """A pattern for each node with which it is even enough; ``None``: none were found.
 
@@ -131,9 +140,10 @@ class Mixture:
             gap /= 2
 
     def _missing(self, n: int) -> Pattern | None:
-        """A pattern of a node that would make the mixture better."""
-        if not self._searching:
-            return None
+        """A pattern of a node that would make the mixture better, where that is looked for."""
+        return self._wanted(n) if self._searching else None
+
+    def _wanted(self, n: int) -> Pattern | None:
         values = self._values(n)
         if values.least >= self._prices[n] - SLIVER:
             return None

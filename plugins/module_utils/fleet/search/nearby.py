@@ -5,7 +5,8 @@
 
 Each node's pattern, and what it is with a server or two more or less, are mixed (``mixture``). Only the sizes and the
 number of moves tie the nodes together, so that in the best mixture all but a few nodes have one whole pattern, and a
-plan that is nearly as good is soon found. From there it is looked around again, as long as that leads on.
+plan that is nearly as good is soon found. From there it is looked around again, as long as that leads on. Where it does
+not, each node is asked for the pattern that is worth most at the mixture's prices, however far off.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from .patterns import Pattern, Tally, around, moves, patterns_of, settle, tally
 
 MOST_KNOWN = 100_000
 """Patterns of all nodes up to which it does not take too long."""
-ROUNDS = 6
+ROUNDS = 8
 """How often it is looked around, at most."""
+FAR = 3
+"""How often, when that does not lead on, nodes are asked for the pattern worth most."""
 STEPS = 10
 """Steps to the fewest moves, in each of them."""
 MORE = 3
@@ -31,13 +34,16 @@ def reduce(board: Board, until: float, in_time: Callable[[], bool]) -> None:
     """Get to a balance that is reached with fewer moves, as long as that is found."""
     for _round in range(ROUNDS):
         places = list(board.at)
-        if not (in_time() and board.deviation() <= until and _fewer(board, until, in_time)):
+        for far in (0, FAR):
+            if in_time() and board.deviation() <= until and _fewer(board, until, far, in_time):
+                break
             board.restore(places)
+        else:
             return
 
 
-def _fewer(board: Board, until: float, in_time: Callable[[], bool]) -> bool:
-    """Whether it took fewer moves; where not, servers are anywhere."""
+def _fewer(board: Board, until: float, far: int, in_time: Callable[[], bool]) -> bool:
+    """Whether it took fewer moves; where not, servers are anywhere. ``far``: how often nodes are asked."""
     places, moved, homes = list(board.at), board.moved(), [item.home for item in board.items]
     board.restore(homes)
     known = tally(board, until)
@@ -53,6 +59,10 @@ def _fewer(board: Board, until: float, in_time: Callable[[], bool]) -> bool:
     mixture = _looked_around(counted, until, patterns_of(places, counted))
     if mixture is None:
         return False
+    for _time in range(far):
+        mixture.relax(moved - apart, in_time)
+        if not in_time() or not mixture.look():
+            break
     found = _whole(mixture, moved - apart, in_time)
     return found is not None and settle(board, counted, found) and _is_right(board, until, moved)
 
