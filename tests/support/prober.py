@@ -19,6 +19,9 @@ _EVERY = 0.05
 _PATIENCE = 0.1
 _NOTICED = 0.5
 """Seconds without a good answer from which on somebody who waits for it says that a server was away."""
+STARVED = 2.0
+"""The same where it is to be told from a machine so busy that answers come late. Who is started anew, here or elsewhere,
+is away for longer: it takes that long to find out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +77,18 @@ class Prober:
         rows = sorted(self.gaps.items(), key=lambda pair: -pair[1])
         return "\n".join(["longest gap in service, s", *(f"  {name}  {gap:.2f}" for name, gap in rows)])
 
-    def back(self, moment: float) -> dict[str, float]:
+    def back(self, moment: float, longer: float = _NOTICED) -> dict[str, float]:
         """Server -> seconds from ``moment`` until it answered again, of those that were away at or after it.
 
-        Infinity: it did not yet.
+        Infinity: it did not yet. ``longer``: only who was away for more seconds than that.
         """
         found = {}
         for name, silences in self._silences.items():
             last = self._good[name]
-            away = self._failed[name] and last and time.time() - last > _NOTICED
+            away = self._failed[name] and last and time.time() - last > longer
             now = [Silence(last, math.inf)] if away else []
-            ends = [each.until - moment for each in [*silences, *now] if each.until > moment]
+            there = [each for each in [*silences, *now] if each.until - each.since > longer]
+            ends = [each.until - moment for each in there if each.until > moment]
             if ends:
                 found[name] = max(ends)
         return found

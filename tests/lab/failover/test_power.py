@@ -10,6 +10,7 @@ import time
 
 import pytest
 from support.guarded import until
+from support.prober import STARVED
 from support.watch import Watch
 
 pytestmark = pytest.mark.lab
@@ -23,7 +24,7 @@ def test_a_node_dies_while_the_controller_is_away_and_returns_late(watch: Watch)
         moment = watch.cut_power(victim)
         watch.all_answer()
         assert victim not in fleet.where().values()
-        assert set(watch.prober.back(moment)) == gone, "nobody else was away"
+        assert set(watch.prober.back(moment, STARVED)) == gone, "nobody else was away"
         fleet.outside.restore_power(victim)
         watch.note(f"{victim} is back, and an ordinary day {fleet.calm():.1f} s later")
         # What it had is kept aside, named and dated, and no server of ours any more.

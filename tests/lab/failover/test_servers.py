@@ -10,6 +10,7 @@ import time
 
 import pytest
 from support.guarded import GuardedFleet, until
+from support.prober import STARVED
 from support.watch import Watch
 
 pytestmark = pytest.mark.lab
@@ -33,7 +34,7 @@ def test_a_server_that_dies_hangs_or_fails_its_check_is_restarted_where_it_is(wa
             watch.note(f"{name} {what}")
             fleet.outside.console(before[name], "sh", "-c", way.format(name=name))
         watch.all_answer()
-        assert set(watch.prober.back(watch.began)) == set(sick), "nobody else was away"
+        assert set(watch.prober.back(watch.began, STARVED)) == set(sick), "nobody else was away"
         assert fleet.where() == before
 
 
@@ -65,6 +66,6 @@ def test_a_server_that_is_beyond_help_takes_nobody_along(watch: Watch) -> None:
         time.sleep(12)
         assert restarts(fleet, node, name) == MOST
         assert fleet.where() == before, said
-        assert set(watch.prober.back(watch.began)) == {name}, "nobody else was away"
+        assert set(watch.prober.back(watch.began, STARVED)) == {name}, "nobody else was away"
         inside("rm /srv/www; mv /srv/was /srv/www")
         watch.all_answer()

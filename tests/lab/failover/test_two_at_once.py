@@ -10,6 +10,7 @@ the last node goes on with what it carries and starts nobody else's servers (tes
 from __future__ import annotations
 
 import pytest
+from support.prober import STARVED
 from support.watch import Watch
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
@@ -29,7 +30,7 @@ def witnessed(watch: Watch) -> Watch:
         fleet.declare(fleet.servers, nodes)
         fleet.play("site")
         assert fleet.where() == before
-        assert watch.prober.back(watch.began) == {}, "nobody was away"
+        assert watch.prober.back(watch.began, STARVED) == {}, "nobody was away"
     return watch
 
 
