@@ -20,8 +20,8 @@ _PATIENCE = 0.1
 _NOTICED = 0.5
 """Seconds without a good answer from which on somebody who waits for it says that a server was away."""
 STARVED = 2.0
-"""The same where it is to be told from a machine so busy that answers come late. Who is started anew, here or elsewhere,
-is away for longer: it takes that long to find out."""
+"""The same where it is to be told from a machine so busy that answers come late. Who is started anew, here or
+elsewhere, is away for longer: it takes that long to find out."""
 
 
 @dataclass(frozen=True, slots=True)
